@@ -2,38 +2,12 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { disk } from "@x/pyserve";
-import { AppendRefused, Store, type UploadPiece } from "@x/pyserve/store";
+import { AppendRefused, Store } from "@x/pyserve/store";
 import { tempTree } from "../support/tree.ts";
 import { pathOf } from "../support/source.ts";
-import { ALL, bytes, refusal, treeOf } from "./support.ts";
+import { ALL, bytes, pieceOf, refusal, treeOf } from "./support.ts";
 
 const UPLOAD = { path: pathOf("new/a.txt"), id: "an upload" };
-
-function pieceOf(
-  content: string | AsyncIterable<Uint8Array>,
-  offset: number,
-  rest: Partial<UploadPiece> = {},
-): UploadPiece {
-  const chunks = async function* () {
-    if (typeof content === "string") yield* bytes(content);
-    else yield* content;
-  };
-  return {
-    content: chunks,
-    sent: typeof content === "string" ? content.length : null,
-    offset,
-    complete: null,
-    length: null,
-    isFirst: offset === 0,
-    isKnown: true,
-    onConflict: null,
-    fallback: "fail",
-    check: null,
-    digest: null,
-    checkOf: () => null,
-    ...rest,
-  };
-}
 
 const problemOf = async (work: Promise<unknown>) => (await assertRejects(() => work, AppendRefused)).problem;
 

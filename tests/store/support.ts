@@ -1,7 +1,7 @@
 /** Files, and what operations on them leave. */
 
 import { WriteRefused } from "@x/pyserve/sources";
-import type { Actor } from "@x/pyserve/store";
+import type { Actor, UploadPiece } from "@x/pyserve/store";
 
 /** An actor with all rights. */
 export const ALL: Actor = { may: () => true, isUniform: true };
@@ -36,4 +36,31 @@ export function treeOf(directory: string): Record<string, string | null> {
   };
   walk("");
   return Object.fromEntries(found.sort(([a], [b]) => a < b ? -1 : 1));
+}
+
+/** A piece of a resumable upload. */
+export function pieceOf(
+  content: string | AsyncIterable<Uint8Array>,
+  offset: number,
+  rest: Partial<UploadPiece> = {},
+): UploadPiece {
+  const chunks = async function* () {
+    if (typeof content === "string") yield* bytes(content);
+    else yield* content;
+  };
+  return {
+    content: chunks,
+    sent: typeof content === "string" ? content.length : null,
+    offset,
+    complete: null,
+    length: null,
+    isFirst: offset === 0,
+    isKnown: true,
+    onConflict: null,
+    fallback: "fail",
+    check: null,
+    digest: null,
+    checkOf: () => null,
+    ...rest,
+  };
 }

@@ -12,7 +12,7 @@ import { conditional, type FaultyStore, faultyStore, storeError } from "../../su
 import { pathOf } from "../../support/source.ts";
 import { KEYS, put } from "../../support/swift.ts";
 import { FIRST_TREE, type Tree, tryRandomOperations } from "../../store/random_operations.ts";
-import { ALL, bytes, refusal } from "../../store/support.ts";
+import { ALL, bytes, pieceOf, refusal } from "../../store/support.ts";
 import { source, store, test } from "./support.ts";
 
 /** A part and a rest. */
@@ -164,25 +164,12 @@ test("requests that fail twice are sent again, and one that succeeded without an
   assertEquals((await keysIn(place.client)).filter((key) => !key.startsWith("unfinished")), ["first", "large"]);
 });
 
-/** A piece of a resumable upload. */
+/** A piece of a resumable upload of {@linkcode LARGE}. */
 function piece(content: Uint8Array, offset: number, rest: Partial<UploadPiece> = {}): UploadPiece {
-  return {
-    content: async function* () {
-      yield content;
-    },
-    sent: content.length,
-    offset,
-    complete: null,
-    length: LARGE.length,
-    isFirst: offset === 0,
-    isKnown: true,
-    onConflict: null,
-    fallback: "fail",
-    check: null,
-    digest: null,
-    checkOf: () => null,
-    ...rest,
+  const chunks = async function* () {
+    yield content;
   };
+  return pieceOf("", offset, { content: chunks, sent: content.length, length: LARGE.length, ...rest });
 }
 
 test("a resumable upload is continued by other processes, whatever the size of its pieces", async () => {
